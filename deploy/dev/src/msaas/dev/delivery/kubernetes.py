@@ -5,13 +5,21 @@ The stand-ins are left out: a cluster uses Supabase, Stripe and a bucket.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
 from msaas.contracts import TOPICS, TopicKind
 from msaas.dev.delivery.compose import YamlDumper
 from msaas.dev.delivery.images import DASHBOARD, DASHBOARD_PORT, Image, list_images
+from msaas.dev.delivery.network_policies import (
+    Manifest,
+    allow_outside,
+    build_policy,
+    meta,
+    render_network_policy,
+    select_namespace,
+)
 from msaas.dev.delivery.workloads import Variable, Workload, list_workloads
 
 HEADER: Final = "# Made by `./msaas images --write`.\n"
@@ -24,8 +32,6 @@ BROWSER_PROFILE: Final = "profiles/msaas-browser.json"
 _TEMPORARY: Final = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108  # a mount of its own
 _ALWAYS_SECRET: Final = frozenset({"ARTIFACTS_SECRET"})
 _NEVER_SECRET: Final = frozenset({"ARTIFACTS_LINK_KEY"})  # a bucket signs its own links
-
-Manifest = dict[str, Any]
 
 
 def render_kubernetes(root: Path) -> dict[Path, str]:
@@ -86,7 +92,7 @@ def render_workload(workload: Workload) -> list[Manifest]:
         _account(name),
         _deployment(name, workload.image, container),
         _disruption_budget(name),
-        _network_policy(workload),
+        render_network_policy(workload),
         _external_secret(name, secrets),
         *([cluster_service(name, "http", process.public_port)] if process.public_port else []),
     ]
@@ -105,11 +111,6 @@ def is_secret(variable: Variable) -> bool:
 
 def _admin(image: Image) -> list[str]:
     return ["DATABASE_URL", *(f"{login.upper()}_PASSWORD" for login in image.database_logins)]
-
-
-def meta(name: str, **more: object) -> Manifest:
-    labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "micro-saas"}
-    return {"name": name, "labels": labels, **more}
 
 
 def _account(name: str) -> Manifest:
@@ -279,68 +280,6 @@ def cluster_service(name: str, port: str, number: int) -> Manifest:
     }
 
 
-def _network_policy(workload: Workload) -> Manifest:
-    """Open the internal port to monitoring, the public one to the ingress; leave by known ports."""
-    process = workload.process
-    ingress = [
-        {
-            "from": [_namespace("monitoring")],
-            "ports": [{"protocol": "TCP", "port": process.internal_port}],
-        }
-    ]
-    if process.public_port:
-        callers = [
-            _namespace("ingress"),
-            {"podSelector": {"matchLabels": {"app.kubernetes.io/name": DASHBOARD}}},
-        ]
-        ingress.append(
-            {"from": callers, "ports": [{"protocol": "TCP", "port": process.public_port}]}
-        )
-    egress: list[Manifest] = []
-    if workload.uses_database:
-        egress.append({"ports": [{"protocol": "TCP", "port": port} for port in (5432, 6543)]})
-    if workload.uses_redis:
-        egress.append({"ports": [{"protocol": "TCP", "port": port} for port in (6379, 6380)]})
-    egress.append(_outside(workload.image))
-    return _policy(workload.name, ingress, egress)
-
-
-def _outside(image: Image) -> Manifest:
-    """Allow the internet over HTTPS, and a browser over HTTP too, but no private address."""
-    private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"]
-    ports = (80, 443) if image.needs_user_namespaces else (443,)
-    return {
-        "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": private}}],
-        "ports": [{"protocol": "TCP", "port": port} for port in ports],
-    }
-
-
-def _policy(name: str, ingress: list[Manifest], egress: list[Manifest]) -> Manifest:
-    names = {
-        "to": [_namespace_named("kube-system")],
-        "ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")],
-    }
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": meta(name),
-        "spec": {
-            "podSelector": {"matchLabels": {"app.kubernetes.io/name": name}},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": ingress,
-            "egress": [names, *egress],
-        },
-    }
-
-
-def _namespace(role: str) -> Manifest:
-    return {"namespaceSelector": {"matchLabels": {"micro-saas.com/role": role}}}
-
-
-def _namespace_named(name: str) -> Manifest:
-    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
-
-
 def _external_secret(name: str, keys: list[str]) -> Manifest:
     """Take each secret from the store that the overlay names, one entry for each process."""
     return {
@@ -437,12 +376,15 @@ def _dashboard(image: Image) -> list[Manifest]:
         "ports": [{"protocol": "TCP", "port": 8000}],
     }
     ingress = [
-        {"from": [_namespace("ingress")], "ports": [{"protocol": "TCP", "port": DASHBOARD_PORT}]}
+        {
+            "from": [select_namespace("ingress")],
+            "ports": [{"protocol": "TCP", "port": DASHBOARD_PORT}],
+        }
     ]
     return [
         _account(image.name),
         _deployment(image.name, image, container),
         _disruption_budget(image.name),
-        _policy(image.name, ingress, [gateway, _outside(image)]),
+        build_policy(image.name, ingress, [gateway, allow_outside(image)]),
         cluster_service(image.name, "http", DASHBOARD_PORT),
     ]

@@ -12,14 +12,13 @@ from msaas.dev.delivery.compose import POSTGRES, REDIS
 from msaas.dev.delivery.compose_values import DATABASE, LOCAL_PASSWORD, database_url, get_value
 from msaas.dev.delivery.images import DASHBOARD_PORT, list_images
 from msaas.dev.delivery.kubernetes import (
-    Manifest,
     cluster_service,
     dump_all,
     is_secret,
-    meta,
     render_workload,
     server_pod,
 )
+from msaas.dev.delivery.network_policies import Manifest, meta
 from msaas.dev.delivery.workloads import Variable, list_workloads
 
 IMAGES: Final = Path("deploy/k8s/images.json")

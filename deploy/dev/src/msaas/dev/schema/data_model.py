@@ -55,7 +55,7 @@ def _draw(table: Table) -> Iterator[str]:
         yield "  <<root>>"
     yield from (f"  {_type(column)} {column.name}" for column in table.columns)
     yield "}"
-    for key in sorted(table.foreign_keys, key=lambda key: key.parent.name):
+    for key in sorted(table.foreign_keys, key=lambda key: (key.parent.name, key.column.table.name)):
         rule = f" ({key.ondelete})" if key.ondelete else ""
         yield f"{key.column.table.name} <-- {table.name} : {key.parent.name}{rule}"
 
