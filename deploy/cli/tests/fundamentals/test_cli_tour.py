@@ -44,7 +44,7 @@ def test_a_database_is_migrated_and_audited(
     monkeypatch.setenv("DATABASE_URL", database_url)
     for _ in range(2):  # safe to repeat
         assert main(["migrate"]) == 0
-    assert "migrated: gateway, billing, jobs\n" in capsys.readouterr().out
+    assert "migrated: gateway, agents, billing, jobs\n" in capsys.readouterr().out
     assert main(["audit"]) == 0
     assert capsys.readouterr().out.endswith("✓ nothing lost, nothing twice\n")
 

@@ -117,7 +117,7 @@ def test_the_new_service_has_the_layout_of_a_unit_and_needs_no_new_lock(copy: Co
 
 def test_the_new_service_is_delivered_without_an_edit(copy: Copy) -> None:
     assert (copy.root / SERVICE / "Dockerfile").is_file()
-    assert "asyncpg" not in (copy.root / SERVICE / "requirements.lock").read_text()
+    assert "\nasyncpg==" not in (copy.root / SERVICE / "requirements.lock").read_text()
     for document in ("docker-compose.yaml", "deploy/k8s/base/kustomization.yaml"):
         assert "note-taker" in (copy.root / document).read_text()
 

@@ -47,6 +47,7 @@ KINDS = {
     "WakeJob",
 }
 MIN_BOUNDARIES = 50
+MAX_TRIES = 3
 LAST = "JobSucceeded 1"
 TOPICS_READ = [
     topic
@@ -151,8 +152,12 @@ async def test_a_run_ends_the_same_wherever_its_process_is_killed(
     assert set(kinds) == KINDS
     assert len(boundaries) >= MIN_BOUNDARIES, boundaries
     for number, boundary in enumerate(boundaries):
-        files = Files.within(tmp_path / f"killed-{number}")
-        await run_killed(engine, processes, boundary, files)
+        for attempt in range(MAX_TRIES):
+            files = Files.within(tmp_path / f"killed-{number}-{attempt}")
+            if await run_killed(engine, processes, boundary, files):
+                break
+        else:
+            pytest.fail(f"not reached: {boundary}")
     count = len(boundaries)
     with capsys.disabled():
         report = f"crash matrix: {count}/{count} boundaries, the same answer at each: {dict(kinds)}"
@@ -172,19 +177,28 @@ async def run_undisturbed(engine: Engine, processes: Processes, files: Files) ->
     return files.read_boundaries()
 
 
-async def run_killed(engine: Engine, processes: Processes, boundary: str, files: Files) -> None:
-    """Kill the process of a run after this boundary, and let another one end the run."""
+async def run_killed(engine: Engine, processes: Processes, boundary: str, files: Files) -> bool:
+    """Kill the process of a run after this boundary, and let another one end the run.
+
+    Return whether the run came to it: on a slow host two steps may be stored as one.
+    """
     process = await processes.start(boundary, files)
     user_id, run_id = await engine.submit()
     person = asyncio.create_task(engine.answer(user_id, run_id, colour="green"))
-    await wait_until(lambda: not is_alive(process), message=f"not reached: {boundary}")
-    assert files.read_boundaries()[-1] == boundary
-    process = await processes.start(None, files)
+
+    async def is_over() -> bool:
+        return not is_alive(process) or await is_published(engine, run_id)
+
+    await wait_until(is_over, message=f"neither killed nor ended: {boundary}")
+    if is_reached := not is_alive(process):
+        assert files.read_boundaries()[-1] == boundary
+        process = await processes.start(None, files)
     await engine.wait_for_end(run_id)
     await person
     await check(engine, run_id, files.bill, boundary)
     await processes.wait_for_rest()
     await processes.kill(process)
+    return is_reached
 
 
 async def is_published(engine: Engine, run_id: UUID) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -31,6 +32,12 @@ letters = {{ values = {dead_letters} }}
 "path.job_id" = {{ dictionary = "jobs", probability = 0.8 }}
 "path.letter_id" = {{ dictionary = "letters", probability = 0.8 }}
 """
+
+
+@pytest.fixture
+def flag_defaults() -> Mapping[str, bool]:
+    """Turn on what is off by default: behind a flag that is off nothing would be tried."""
+    return {"FF_AGENTS_ENABLED": True}
 
 
 # A run sends thousands of requests: on a loaded machine each takes ten times as long.
