@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -17,8 +16,8 @@ HERE = Path(__file__).parents[4] / "contracts/openapi"
 # `./msaas fuzz` generates more examples than CI, and other ones each time.
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES")
 IN_CI = ("--max-examples", "10", "--generation-deterministic")
-# They may end the access of their caller, whose id other responses name: they run after all others.
-LAST = ("setUserRole", "setUserBan", "endUserAccess")
+# They may end the access of their caller, or turn off what others need: they run after all others.
+LAST = ("setUserRole", "setUserBan", "endUserAccess", "setFlag", "unsetFlag")
 
 
 def build_parameter_config(jobs: list[str], dead_letters: list[str]) -> str:
@@ -32,12 +31,6 @@ letters = {{ values = {dead_letters} }}
 "path.job_id" = {{ dictionary = "jobs", probability = 0.8 }}
 "path.letter_id" = {{ dictionary = "letters", probability = 0.8 }}
 """
-
-
-@pytest.fixture
-def flag_defaults() -> Mapping[str, bool]:
-    """Turn on what is off by default: behind a flag that is off nothing would be tried."""
-    return {"FF_AGENTS_ENABLED": True}
 
 
 # A run sends thousands of requests: on a loaded machine each takes ten times as long.
