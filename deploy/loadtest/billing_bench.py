@@ -4,7 +4,6 @@ Webhooks go to a whole fleet; everything else runs in this process on the fleet'
 stand-in for Stripe, while the fleet's own billing is stopped. Exits with 1 when a goal is missed.
 """
 
-import asyncio
 import json
 import os
 import signal
@@ -42,6 +41,7 @@ from msaas.dev.chaos.customers import subscribe
 from msaas.dev.workspace import ROOT
 from msaas.local.api_client import ApiClient
 from msaas.telemetry import configure_logging
+from msaas.testing import wait_until
 
 OPTIONS = {
     "webhooks": (2_000, "webhooks, one at a time and many at once"),
@@ -207,10 +207,8 @@ async def wait_for_invoice(bench: Bench, user_id: UUID, units: int) -> str:
         " JOIN billing.invoice_lines l USING (stripe_invoice_id)"
         " WHERE i.user_id = $1 AND i.finalized_at IS NOT NULL AND l.quantity = $2"
     )
-    async with asyncio.timeout(300):
-        while (found := await bench.admin.fetchval(sql, user_id, units)) is None:
-            await asyncio.sleep(0.2)
-    return str(found)
+    find = partial(bench.admin.fetchval, sql, user_id, units)
+    return str(await wait_until(find, timeout=300, message="no invoice came"))
 
 
 def verify(proof: bytes) -> float:

@@ -9,6 +9,8 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -20,6 +22,7 @@ from msaas.dev.delivery.engine import find_compose, find_engine, tag_of
 from msaas.dev.workspace import ROOT
 from msaas.embedded import find_free_port
 from msaas.local.api_client import ApiClient
+from msaas.testing import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(5_400)]
 START_SECONDS = 1_200
@@ -113,16 +116,20 @@ def test_the_stack_starts_and_serves_a_job_or_the_missing_engine_is_named(
     asyncio.run(run_browser_job(stack))
 
 
+async def find_ended_job(api: ApiClient, job_id: str) -> dict[str, Any] | None:
+    job = await api.job(job_id)
+    return job if job["status"] not in {"PENDING", "RUNNING"} else None
+
+
 async def run_browser_job(stack: ComposeStack) -> None:
     """Open a page in the sandboxed browser, and store a file where the user can fetch it."""
     async with ApiClient(stack.url("gateway"), stack.url("identity"), "local-anon-key") as api:
         await api.sign_in(EMAIL, PASSWORD)
         for task in ("navigate_and_extract_text", "render_pdf"):
-            job = await api.submit(task, {"url": "http://frontend:3000/sign-in"})
-            async with asyncio.timeout(600):
-                while job["status"] in {"PENDING", "RUNNING"}:
-                    await asyncio.sleep(0.5)
-                    job = await api.job(job["id"])
+            submitted = await api.submit(task, {"url": "http://frontend:3000/sign-in"})
+            ended = partial(find_ended_job, api, submitted["id"])
+            job = await wait_until(ended, timeout=600, message=f"{task} does not end")
+            assert job is not None
             assert job["status"] == "COMPLETED", job
         (artifact,) = (await api.request_json("GET", f"/jobs/{job['id']}/artifacts"))["items"]
         link = await api.request("GET", f"/jobs/{job['id']}/artifacts/{artifact['name']}")

@@ -23,7 +23,7 @@ describe("the text that is being written", () => {
     maxLength: 30,
   });
 
-  it("is whole however often its parts are heard again", () => {
+  it("is whole however often its parts are received again", () => {
     fc.assert(
       fc.property(parts, fc.array(fc.nat(), { maxLength: 40 }), (given, repeats) => {
         let offset = 0;
@@ -47,7 +47,7 @@ describe("the text that is being written", () => {
     );
   });
 
-  it("begins anew with another call, and says when its beginning was not heard", () => {
+  it("begins anew with another call, and says when its beginning was not received", () => {
     const first = appendToken(null, { call: "a", offset: 0, text: "plan" });
     expect(appendToken(first, { call: "b", offset: 0, text: "answer" }).text).toBe("answer");
     expect(appendToken(null, { call: "a", offset: 7, text: "late" }).start).toBe(7);
@@ -56,7 +56,7 @@ describe("the text that is being written", () => {
 });
 
 describe("steps", () => {
-  it("end as they ended, in order, in whichever order their states are heard", () => {
+  it("end as they ended, in order, in whichever order their states are received", () => {
     const done = (seq: number): Step =>
       buildStep({ seq, state: "done", finished_at: "2026-01-01T00:00:09Z" });
     const frames = [0, 1, 2, 3].flatMap((seq) => [
@@ -66,12 +66,12 @@ describe("steps", () => {
     ]);
     fc.assert(
       fc.property(fc.shuffledSubarray([...frames, ...frames]), (order) => {
-        const heard = new Set(order.filter(({ finished_at: end }) => end).map(({ seq }) => seq));
+        const received = new Set(order.filter(({ finished_at: end }) => end).map(({ seq }) => seq));
         const steps = order.reduce<readonly Step[]>(mergeStep, []);
         const seqs = steps.map(({ seq }) => seq);
         expect(seqs).toEqual([...new Set(order.map(({ seq }) => seq))].sort());
         for (const step of steps) {
-          if (heard.has(step.seq)) expect(step).toEqual(done(step.seq));
+          if (received.has(step.seq)) expect(step).toEqual(done(step.seq));
         }
       }),
     );

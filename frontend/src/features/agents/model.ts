@@ -81,7 +81,7 @@ export interface Token {
   readonly text: string;
 }
 
-/** Text that is being written; `start` is not 0 when its beginning was not heard. */
+/** Text that is being written; `start` is not 0 when its beginning was not received. */
 export interface LiveText {
   readonly call: string;
   readonly start: number;

@@ -63,7 +63,7 @@ async def data(agents_url: str, agents_database: Database) -> AsyncIterator[Agen
 
 @pytest_asyncio.fixture
 async def engine(agents_url: str, redis_url: str, environment: str) -> AsyncIterator[Engine]:
-    """Run the jobs service of this test's environment; its rows are told apart by user."""
+    """Run the jobs service of this test's environment; its rows are distinguished by user."""
     await set_password(agents_url, "svc_jobs")
     async with running_engine(agents_url, redis_url, environment) as running:
         yield running

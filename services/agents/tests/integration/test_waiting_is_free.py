@@ -66,7 +66,7 @@ async def test_a_thousand_waiting_runs_leave_a_free_user_both_slots(
         async def is_slot_free() -> bool:
             return await engine.rows.fetchval(SLOTS) == 0
 
-        await wait_until(is_slot_free, timeout=90)  # until jobs has heard that the run waits
+        await wait_until(is_slot_free, timeout=90)  # until jobs has handled JobWaiting
         slots = await engine.rows.fetchval(SLOTS)
         gc.collect()
         kept = sum(isinstance(each, Orchestrator) for each in gc.get_objects())

@@ -1,6 +1,6 @@
 """Pages that give orders, and a model that obeys: the policy alone keeps them from acting.
 
-The model is the worst that there can be. It quotes and writes whatever it is told to, and proposes
+The model is the worst that there can be. It quotes and writes whatever a page orders, and proposes
 every call that the page names or that can be made of what it has read.
 """
 

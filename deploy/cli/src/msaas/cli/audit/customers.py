@@ -77,7 +77,7 @@ class CustomerUsage:
     """The four numbers of a customer, and what of them is on its way.
 
     `completed` is None for an erased user, whose jobs are deleted, and `at_stripe` where Stripe was
-    not read. Of a customer that `is_unknown`, Stripe has never heard.
+    not read. A customer that `is_unknown` does not exist at Stripe.
     """
 
     account_id: UUID

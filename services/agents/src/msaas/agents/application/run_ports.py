@@ -33,7 +33,7 @@ class ChildJobs(Protocol):
     ) -> Mapping[UUID, Refusal]:
         """Submit each call as a job, again if need be; return those that are refused.
 
-        The end of one that has ended is told again.
+        The end of one that has ended is published again.
         """
         ...
 

@@ -146,7 +146,7 @@ class ToolCalls:
         accepted = tuple(each.child_job_id for each in going if each.child_job_id not in refused)
         if not accepted:
             return await self._run_children(allowed, known)
-        if was_submitted:  # they have ended, and are being told about
+        if was_submitted:  # they have ended, and their outcomes are being published
             return Wait(until=self._clock.now() + RETRY_AFTER)
         return Wait(children=accepted, until=self._deadline)
 

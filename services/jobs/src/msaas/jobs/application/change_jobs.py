@@ -71,7 +71,7 @@ def expire(batch: CommandBatch, command: DeadlinePassed) -> CommandOutcome:
 def wake(batch: CommandBatch, command: WakeJob) -> CommandOutcome:
     """Let the store wake the job if its time has come, or its question has been answered.
 
-    The end of one that has ended is told again.
+    The end of one that has ended is published again.
     """
     job = batch.jobs.get(command.job_id)
     if job is None:

@@ -16,7 +16,7 @@ WORKFLOWS: Final = frozenset(
     task.task_type for task in TASKS.values() if task.topic == "jobs.agents"
 )
 LINK_SECONDS: Final = 3_600
-"""A later reader submits the child again and is told again, with a new link."""
+"""A later reader submits the child again and receives its outcome again, with a new link."""
 
 
 class DownloadLinks(Protocol):

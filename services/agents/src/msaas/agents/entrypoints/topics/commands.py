@@ -28,7 +28,7 @@ class CommandsHandler:
         if not isinstance(command, ResumeRun | ApproveStep):
             raise TypeError(f"{TOPIC} does not carry {command.type_name()}")
         if delivery.has_expired and not delivery.is_redelivery:
-            return []  # its sender was told so; it sends another one
+            return []  # its sender has timed out, and sends another one
         try:
             state = await self._answer(command)
         except DatabaseUnavailable:
