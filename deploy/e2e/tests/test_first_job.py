@@ -37,6 +37,13 @@ def test_the_demo_shows_a_job_from_submission_to_result(fleet: IsolatedFleet) ->
     assert '"text"' in shown.stdout
 
 
+def test_the_demo_of_agents_cites_what_is_literally_in_the_pages(fleet: IsolatedFleet) -> None:
+    shown = fleet.run(*module_command("msaas.cli"), "demo", "agent")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "is called *occulting*" in shown.stdout
+    assert "ok: 1 citations" in shown.stdout
+
+
 def test_a_stack_is_verified_from_the_edge_to_a_finished_job(fleet: IsolatedFleet) -> None:
     running = fleet.running
     address = [running.gateway_url, "--supabase-url", running.supabase_url]

@@ -47,7 +47,7 @@ async def run_demo(fleet: RunningFleet, question: str) -> bool:
         if run["state"] != "succeeded":
             print(f"✗ {run['state']}: {run['failure_reason']}", file=sys.stderr)
             return False
-        result = await read_result(api, run_id)
+        result: dict[str, Any] = run["result"]  # the job of the run ends a moment later
         _show(result)
         return await _verify(api, result)
 
@@ -87,16 +87,10 @@ def _show(result: Mapping[str, Any]) -> None:
     )
 
 
-async def read_result(api: ApiClient, job_id: str) -> dict[str, Any]:
-    answer = await api.result(job_id)
-    result: dict[str, Any] = answer["result"]
-    return result
-
-
 async def _verify(api: ApiClient, result: Mapping[str, Any]) -> bool:
     """Let the program outside compare the citations with what the child jobs have read."""
     jobs = {each["job_id"] for each in result["citations"] if each["job_id"]}
-    read = [await read_result(api, job_id) for job_id in sorted(jobs)]
+    read = [(await api.result(job_id))["result"] for job_id in sorted(jobs)]
     pages = [{"url": each["final_url"], "text": each["markdown"]} for each in read]
     with TemporaryDirectory() as folder:
         files = [Path(folder) / name for name in ("result.json", "pages.json")]
