@@ -160,7 +160,10 @@ export const agentStrings = defineStrings({
     en: "A draft: only what is checked against the pages stays.",
     de: "Ein Entwurf: Nur was an den Seiten geprüft ist, bleibt.",
   },
-  beginningMissing: { en: "The beginning was not received.", de: "Der Anfang wurde nicht empfangen." },
+  beginningMissing: {
+    en: "The beginning was not received.",
+    de: "Der Anfang wurde nicht empfangen.",
+  },
   partialTitle: { en: "This is a part", de: "Das ist ein Teil" },
   partialAbout: {
     en: "The run ended before it was through: {reason}. What it had by then is below.",

@@ -220,6 +220,8 @@ it("opens a citation in its text and checks it in the browser", async () => {
   const text = await screen.findByTestId("answer");
   expect(within(text).getByRole("link", { name: "Source 1" })).toHaveAttribute("href", "#source-1");
   expect(text).toHaveTextContent("says no one [3].");
+  const steps = screen.getByRole("heading", { name: "Steps" });
+  expect(text.compareDocumentPosition(steps)).toBe(Node.DOCUMENT_POSITION_FOLLOWING);
   expect(screen.getByText("This is a part")).toBeVisible();
   expect(screen.getByText(/the ceiling of tokens was reached/)).toBeVisible();
   await user.click(await screen.findByRole("button", { name: "Verify all here" }));

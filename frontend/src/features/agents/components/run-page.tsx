@@ -117,6 +117,13 @@ function Body({
 }) {
   const t = useStrings(agentStrings);
   const { run, steps, approvals } = snapshot;
+  // Decided as the page is opened: nothing moves when a run ends that is being watched.
+  const [startsWithAnswer] = useState(isFinal(run.state));
+  const answer = (
+    <Suspense fallback={<TableSkeleton rows={3} label={t("loading")} />}>
+      <AnswerCard run={run} text={text} />
+    </Suspense>
+  );
   return (
     <>
       <RunHeader run={run} />
@@ -124,10 +131,9 @@ function Body({
       <Outcome run={run} />
       <div className="grid min-w-0 items-start gap-4 wide:grid-cols-[minmax(0,1fr)_minmax(320px,380px)]">
         <div className="grid min-w-0 gap-4">
+          {startsWithAnswer ? answer : null}
           <StepsCard run={run} steps={steps} approvals={approvals} read={read} />
-          <Suspense fallback={<TableSkeleton rows={3} label={t("loading")} />}>
-            <AnswerCard run={run} text={text} />
-          </Suspense>
+          {startsWithAnswer ? null : answer}
         </div>
         <div className="grid min-w-0 gap-4">
           <CeilingCard run={run} />

@@ -107,7 +107,7 @@ async def explain(state: MonitorState, runtime: Context) -> Update:
         draft = "" if answer.finish == "refused" else answer.text
         literal = set(await keep_literal(ctx, evidence))
         grounded = ground_answer(draft, evidence, MAX_CITATIONS - 1, literal=literal)
-        step.note(f"{grounded.dropped} sentences without a source")
+        step.note(f"sentences left out, without a source: {grounded.dropped}")
     dropped = [f"{grounded.dropped} sentences had no source and were left out."]
     return {
         "summary": grounded.answer,

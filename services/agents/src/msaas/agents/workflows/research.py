@@ -115,7 +115,7 @@ async def read(state: ResearchState, runtime: Context) -> Update:
             )
             passages = [find_passage(document, quote) for quote in quotes]
             kept = [each for each in passages if each and not contains_secret(each.text)]
-            step.note(f"{len(kept)} of {len(quotes)} quotes are literal")
+            step.note(f"literal quotes: {len(kept)} of {len(quotes)}")
             if suspicion := score_suspicion(document.text):
                 step.note(f"{suspicion} kinds of orders to a model are in the text")
             findings += [to_plain(each) for each in kept]
@@ -197,7 +197,7 @@ async def recall(state: ResearchState, runtime: Context) -> Update:
         known = {finding["sha256"] for finding in state["findings"]}
         found = await ctx.recall(state["question"], RECALLED)
         kept = await keep_literal(ctx, [each for each in found if each.sha256 not in known])
-        step.note(f"{len(kept)} passages of earlier runs")
+        step.note(f"passages of earlier runs: {len(kept)}")
     return {"recalled": [to_plain(each) for each in kept if not contains_secret(each.text)]}
 
 
@@ -206,7 +206,7 @@ async def remember(state: ResearchState, runtime: Context) -> Update:
     if passages:
         async with runtime.context.step("remember", "memory", "Remember what was found") as step:
             await runtime.context.remember("remember", passages)
-            step.note(f"{len(passages)} passages")
+            step.note(f"passages: {len(passages)}")
     return {}
 
 
@@ -232,7 +232,7 @@ async def ground(state: ResearchState, runtime: Context) -> Update:
     async with runtime.context.step("ground", "policy", "Check every sentence") as step:
         literal = set(await keep_literal(runtime.context, evidence))
         grounded = ground_answer(state["draft"], evidence, MAX_CITATIONS, literal=literal)
-        step.note(f"{grounded.dropped} sentences without a source")
+        step.note(f"sentences left out, without a source: {grounded.dropped}")
     notes = state["notes"]
     if grounded.dropped:
         notes = add_notes(notes, f"{grounded.dropped} sentences had no source and were left out.")
