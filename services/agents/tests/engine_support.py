@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from msaas.agents.adapters.postgres.stores import build_stores
 from msaas.agents.bootstrap import Parts, Service, assemble
 from msaas.contracts import (
     ApproveStep,
@@ -188,7 +187,7 @@ async def running_agents(
     config = PostgresConfig(as_login(engine.url, "svc_agents"))
     async with Database(config, metrics) as database:
         service = assemble(
-            build_stores(database),
+            database,
             broker,
             engine.environment,
             metrics,

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from msaas.cli import main
+from msaas.dev.schema.owners import SCHEMA_OWNERS
 from msaas.local.migrate import migrate
 
 OLD_JOB = """
@@ -52,6 +53,17 @@ async def test_a_plan_counts_and_a_run_removes(
         [content] = [line.split()[:3] for line in lines if "job_content" in line]
         assert content == ["jobs", "job_content", "1"]
         assert await rows.fetchval(WITH_CONTENT) == left
+
+
+async def test_every_owner_plans_what_it_removes(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await asyncio.to_thread(migrate, database_url)
+    monkeypatch.setenv("ENVIRONMENT", "test")
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert await asyncio.to_thread(main, ["retention", "plan"]) == 0
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines} == {owner.service for owner in SCHEMA_OWNERS}
 
 
 async def test_without_a_database_it_says_what_to_do(

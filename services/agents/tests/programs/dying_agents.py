@@ -21,7 +21,6 @@ from typing import Any
 from services.agents.tests.support.no_memory import NoEmbedder, NoMemory
 from services.agents.tests.support.two_calls import AllowAll, CountedModels, TwoCalls
 
-from msaas.agents.adapters.postgres.stores import build_stores
 from msaas.agents.bootstrap import Parts, assemble
 from msaas.contracts import get_topic
 from msaas.kernel import RetryPolicy
@@ -149,7 +148,7 @@ async def serve(order: dict[str, Any]) -> None:
     async with CountingDatabase(PostgresConfig(order["database_url"]), metrics) as database:
         database.boundaries = boundaries
         service = assemble(
-            build_stores(database),
+            database,
             broker,
             order["environment"],
             metrics,

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from msaas.agents.adapters.postgres.rows import dump_json, load_json
 from msaas.agents.adapters.postgres.tables import approvals, runs
 from msaas.agents.domain.ceilings import DAY_COST_MICRO_USD, limit_run
 from msaas.agents.domain.errors import StaleRun
 from msaas.agents.domain.runs import NEXT_STATES, EndState, RunHead
-from msaas.contracts import RUN_CEILINGS, Ceilings, Plan
+from msaas.contracts import RUN_CEILINGS, Ceilings, Plan, normalise_text
 from msaas.kernel import new_id
 
 ENDS: tuple[EndState, ...] = ("succeeded", "failed", "cancelled")
@@ -113,3 +114,10 @@ class RunMachine(RuleBasedStateMachine):
 
 TestRunMachine = RunMachine.TestCase
 TestRunMachine.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "a\0\ud800b"])
+def test_text_that_postgres_stores_in_no_json_is_replaced(text: str) -> None:
+    stored = load_json(dump_json({"text": [text], text: {"same": text}}))
+    clean = normalise_text(text)
+    assert stored == {"text": [clean], clean: {"same": clean}}

@@ -12,7 +12,12 @@ from msaas.embedded import LocalError
 from msaas.local.programs import module_command
 from msaas.local.running_fleet import get_owner_environment
 
-LOGINS: Final[Mapping[str, str]] = {"gateway": "svc_gateway", "jobs": "svc_jobs"}
+LOGINS: Final[Mapping[str, str]] = {
+    "agents": "svc_agents",
+    "billing": "svc_billing",
+    "gateway": "svc_gateway",
+    "jobs": "svc_jobs",
+}
 """The owners of data, and the login with which each removes its own."""
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from msaas.agents.adapters.jobs import BrokerFrames, BrokerJobs
+from msaas.agents.adapters.postgres.retention import list_retention_rules
 from msaas.agents.adapters.postgres.stores import Stores as PostgresStores
 from msaas.agents.adapters.postgres.stores import build_stores
 from msaas.agents.adapters.result_files import HttpResultFiles
@@ -30,7 +32,7 @@ from msaas.agents.settings import AgentSettings
 from msaas.agents.workflows import build_workflows
 from msaas.kernel import PeriodicTask, RetryPolicy, SystemClock, Wait
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
-from msaas.postgres import Database, PostgresConfig
+from msaas.postgres import Database, PostgresConfig, Retention, RetentionTask
 from msaas.telemetry import (
     Metrics,
     configure_logging,
@@ -50,6 +52,7 @@ TOPIC: Final = "jobs.agents"
 FRAMES_PERIOD: Final = 0.5
 WAKE_PERIOD: Final = 1.0
 QUIET_PERIOD: Final = 60.0
+RETENTION_RETRY: Final = 60.0
 _BACKOFF: Final = RetryPolicy(base=0.1, cap=5.0, attempts=None)
 _SHUTDOWN_GRACE: Final = 5.0
 
@@ -95,7 +98,7 @@ class Service:
 
 
 def assemble(
-    stores: PostgresStores,
+    database: Database,
     broker: RedisBroker,
     environment: str,
     metrics: Metrics,
@@ -105,6 +108,7 @@ def assemble(
     flag_defaults: Mapping[str, bool],
     timings: ConsumerTimings | None = None,
 ) -> Service:
+    stores = build_stores(database)
     messenger = Messenger(broker, SERVICE, environment, metrics=metrics, timings=timings)
     jobs = BrokerJobs(messenger.publisher, messenger.create_command_client())
     frames = BrokerFrames(messenger.publisher)
@@ -147,6 +151,11 @@ def assemble(
         _periodic("flags", flags.refresh, FLAG_REFRESH_SECONDS),
         _periodic("wake answered", WakeAnsweredTask(stores.approvals, jobs), WAKE_PERIOD),
         _periodic("check quiet runs", CheckQuietRunsTask(stores.runs, jobs, clock), QUIET_PERIOD),
+        _periodic(
+            "retention",
+            RetentionTask(build_retention(database, metrics), jitter=random.random),
+            RETENTION_RETRY,
+        ),
     ]
     return Service(
         messenger=messenger,
@@ -156,6 +165,10 @@ def assemble(
         uploader=uploader,
         files=files,
     )
+
+
+def build_retention(database: Database, metrics: Metrics) -> Retention:
+    return Retention(SERVICE, database, list_retention_rules(), metrics)
 
 
 def _run_stores(stores: PostgresStores) -> Stores:
@@ -210,13 +223,12 @@ async def serve(settings: AgentSettings, flag_defaults: Mapping[str, bool]) -> N
             stack.push_async_callback(broker.close)
             config = PostgresConfig(settings.database_url.get_secret_value())
             database = await stack.enter_async_context(Database(config, metrics))
-            stores = build_stores(database)
             service = assemble(
-                stores,
+                database,
                 broker,
                 environment,
                 metrics,
-                await build_parts(settings, stores, metrics, stack),
+                await build_parts(settings, build_stores(database), metrics, stack),
                 slots=settings.slots,
                 flag_defaults=flag_defaults,
             )

@@ -17,3 +17,7 @@ class AgentSettings(RedisSettings, PostgresSettings, ModelSettings):
     internal_host: str = "127.0.0.1"
     internal_port: int = Field(default=9007, ge=0, le=65_535)
     slots: int = Field(default=50, ge=1, le=500)
+
+
+class RetentionSettings(PostgresSettings):
+    """The command needs the service's database, and neither models nor Redis."""

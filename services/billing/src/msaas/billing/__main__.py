@@ -1,4 +1,4 @@
-"""`python -m msaas.billing serve | cron | migrate | setup | reconcile | explain`."""
+"""`python -m msaas.billing serve | cron | migrate | retention | setup | reconcile | explain`."""
 
 import argparse
 import asyncio
@@ -19,6 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     kinds.add_parser("serve", help="webhooks, commands, subscriptions")
     kinds.add_parser("cron", help="periodic tasks; any number of replicas")
     kinds.add_parser("migrate", help="upgrade the schema and set passwords: once, before a release")
+    retention = kinds.add_parser("retention", help="old data: count what is due, or remove it")
+    retention.add_argument("act", choices=("plan", "run"))
     setup = kinds.add_parser("setup", help="what is sold: make or verify it at Stripe")
     setup.add_argument("--webhook-url", required=True, help="where Stripe sends events to")
     setup.add_argument("--secret-file", type=Path, help="a file for the endpoint's new secret")
@@ -49,10 +51,22 @@ async def _do(given: argparse.Namespace) -> None:
     from msaas.billing.bootstrap import serve, serve_cron
     from msaas.billing.settings import CronSettings, Settings
 
-    if given.kind == "serve":
-        await serve(load_settings(Settings, os.environ))
-    else:
-        await serve_cron(load_settings(CronSettings, os.environ))
+    match given.kind:
+        case "serve":
+            await serve(load_settings(Settings, os.environ))
+        case "cron":
+            await serve_cron(load_settings(CronSettings, os.environ))
+        case _:
+            await _enforce_retention(is_dry_run=given.act == "plan")
+
+
+async def _enforce_retention(*, is_dry_run: bool) -> None:
+    from msaas.billing.bootstrap import SERVICE, build_retention
+    from msaas.billing.settings import RetentionSettings
+    from msaas.postgres.retention_command import enforce_retention
+
+    settings = load_settings(RetentionSettings, os.environ)
+    await enforce_retention(settings, SERVICE, build_retention, is_dry_run=is_dry_run)
 
 
 async def _set_up(given: argparse.Namespace) -> int:

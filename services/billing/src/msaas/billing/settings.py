@@ -41,6 +41,10 @@ class StripeSettings(PostgresSettings):
         return self.stripe_api_key.get_secret_value().startswith(("sk_live_", "rk_live_"))
 
 
+class RetentionSettings(PostgresSettings):
+    """The command needs the service's database, and neither Stripe nor Redis."""
+
+
 class SetUpSettings(StripeSettings):
     """The command needs Stripe and the service's database, and no Redis."""
 

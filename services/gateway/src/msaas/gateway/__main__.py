@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from msaas.contracts import PROCESSES
 from msaas.flags import read_defaults
-from msaas.gateway.bootstrap import serve_gateway
-from msaas.gateway.enforce_retention import enforce_retention
+from msaas.gateway.bootstrap import SERVICE, build_retention, serve_gateway
 from msaas.gateway.settings import RetentionSettings, Settings
 from msaas.kernel import MsaasError
+from msaas.postgres.retention_command import enforce_retention
 from msaas.settings import load_settings
 from msaas.web import run
 
@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.stdout.write(f"{_migrate()}\n")
         else:
             settings = load_settings(RetentionSettings, os.environ)
-            run(enforce_retention(settings, is_dry_run=given.act == "plan"))
+            is_dry_run = given.act == "plan"
+            run(enforce_retention(settings, SERVICE, build_retention, is_dry_run=is_dry_run))
     except MsaasError as refused:
         parser.exit(2, f"{refused}\n")
 

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from msaas.contracts import PROCESSES, TASKS, PauseTask, ResumeTask
 from msaas.kernel import MsaasError
@@ -52,10 +53,13 @@ async def _do(given: argparse.Namespace) -> None:
 
 
 async def _enforce_retention(*, is_dry_run: bool) -> None:
-    from msaas.jobs.enforce_retention import enforce_retention
+    from msaas.jobs.bootstrap import SERVICE, build_retention, open_artifact_store
     from msaas.jobs.settings import RetentionSettings
+    from msaas.postgres.retention_command import enforce_retention
 
-    await enforce_retention(load_settings(RetentionSettings, os.environ), is_dry_run=is_dry_run)
+    settings = load_settings(RetentionSettings, os.environ)
+    build = partial(build_retention, files=open_artifact_store(settings))
+    await enforce_retention(settings, SERVICE, build, is_dry_run=is_dry_run)
 
 
 async def _send_command(kind: str, task_type: str) -> None:

@@ -167,7 +167,7 @@ def assemble(
             ContinueBulkChangesTask(bulk_store, messenger.publisher),
             BULK_CHANGES_PERIOD,
         ),
-        _build_retention_task(build_retention(database, files, metrics)),
+        _build_retention_task(build_retention(database, metrics, files)),
     ]
     return Service(messenger=messenger, dispatcher=dispatcher, tasks=tasks)
 
@@ -253,7 +253,7 @@ def _build_recovery_tasks(
     ]
 
 
-def build_retention(database: Database, files: Files | None, metrics: Metrics) -> Retention:
+def build_retention(database: Database, metrics: Metrics, files: Files | None) -> Retention:
     return Retention(SERVICE, database, list_retention_rules(files), metrics)
 
 

@@ -29,6 +29,7 @@ _HEALTHY: Final = {"condition": "service_healthy"}
 _COMPLETED: Final = {"condition": "service_completed_successfully"}
 _PROFILES: Final = {"stripe": "local-stripe", "agents": "agents"}
 
+TMP: Final = "/tmp:mode=1777,size=64m"  # noqa: S108  # a mount of the container's own
 Service = dict[str, Any]
 
 
@@ -91,7 +92,7 @@ def _hardened(user: str | None = None) -> Service:
         "read_only": True,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
-        "tmpfs": ["/tmp:mode=1777,size=64m"],  # noqa: S108  # a mount of the container's own
+        "tmpfs": [TMP],
         "logging": _LOGGING,
     }
 
@@ -109,7 +110,7 @@ def _postgres() -> Service:
         "image": POSTGRES,
         **_hardened("999:999"),
         **_limits(1024),
-        "tmpfs": ["/tmp:mode=1777,size=64m", "/var/run/postgresql:mode=1777,size=1m"],  # noqa: S108
+        "tmpfs": [TMP, "/var/run/postgresql:mode=1777,size=1m"],
         "shm_size": "128m",
         "command": ["postgres", "-c", "max_connections=200"],
         "environment": {
@@ -252,7 +253,7 @@ def _dashboard(image: Image) -> Service:
         **_build(image),
         **_hardened(),
         **_limits(512),
-        "tmpfs": ["/tmp:mode=1777,size=64m", "/app/.next/cache:mode=1777,size=64m"],  # noqa: S108
+        "tmpfs": [TMP, "/app/.next/cache:mode=1777,size=64m"],
         "environment": dict(DASHBOARD_VALUES),
         "networks": ["outside"],
         "ports": [_published(DASHBOARD, DASHBOARD_PORT)],

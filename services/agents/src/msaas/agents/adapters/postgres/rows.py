@@ -1,7 +1,7 @@
-"""What the stores share: the lock on a run, JSON without NUL, and rows as values."""
+"""What the stores share: the lock on a run, JSON that Postgres stores, and rows as values."""
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
 import orjson
@@ -9,7 +9,7 @@ import orjson
 from msaas.agents.domain.ceilings import RunCeilings
 from msaas.agents.domain.errors import StaleRun
 from msaas.agents.domain.runs import RunHead, StoredRun
-from msaas.contracts import Plan, Spend
+from msaas.contracts import Plan, Spend, normalise_text
 from msaas.postgres import DatabaseConnection
 
 # Whoever holds a run's row does a few statements; a frozen process loses it after five seconds.
@@ -69,10 +69,13 @@ def read_run(row: Any) -> StoredRun:
 
 
 def dump_json(value: Mapping[str, Any] | list[Any]) -> str:
-    """Postgres stores no NUL; texts of models and pages may have some."""
-    dumped = orjson.dumps(value, default=str)
+    """Replace what Postgres stores in no JSON: texts of models and pages may hold it."""
+    try:
+        dumped = orjson.dumps(value, default=str)
+    except orjson.JSONEncodeError:  # a lone surrogate
+        dumped = orjson.dumps(_normalise(value), default=str)
     if b"\\u0000" in dumped:
-        dumped = orjson.dumps(_without_nul(orjson.loads(dumped)))
+        dumped = orjson.dumps(_normalise(orjson.loads(dumped)))
     return dumped.decode()
 
 
@@ -80,11 +83,14 @@ def load_json(text: str | None) -> Any:
     return None if text is None else orjson.loads(text)
 
 
-def _without_nul(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\0", "")
-    if isinstance(value, list):
-        return [_without_nul(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, dict):
-        return {_without_nul(key): _without_nul(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    return value
+def _normalise(value: Any) -> Any:
+    match value:
+        case str():
+            return normalise_text(value)
+        case list() | tuple():
+            return [_normalise(item) for item in cast("list[Any]", value)]
+        case dict():
+            items = cast("dict[Any, Any]", value).items()
+            return {_normalise(key): _normalise(item) for key, item in items}
+        case _:
+            return value
