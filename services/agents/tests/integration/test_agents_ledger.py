@@ -33,7 +33,7 @@ async def test_an_answer_is_paid_once(data: AgentsData) -> None:
     given_answer = answer("yes\0", 10, 5, 7)
     await ledger.settle(*held.key, "a", given_answer)
     await ledger.settle(*held.key, "a", given_answer)  # its commit was not confirmed
-    assert await ledger.reserve(*held.key, "a", bound()) == answer("yes", 10, 5, 7)
+    assert await ledger.reserve(*held.key, "a", bound()) == answer("yes\ufffd", 10, 5, 7)
     run = await data.get(held)
     assert (run.spend.model_calls, run.spend.repeated_calls) == (1, 0)
     assert (run.spend.tokens_in, run.spend.tokens_out, run.spend.cost_micro_usd) == (10, 5, 7)

@@ -13,7 +13,7 @@ from typing import Final
 from msaas.contracts import PROCESSES
 from msaas.dev.chaos.counting_worker import COUNTED_TASKS
 from msaas.dev.workspace import module_command
-from msaas.embedded import die_with_parent_command, find_free_port
+from msaas.embedded import die_with_parent_command, find_free_port, is_free
 from msaas.embedded.ports import LOOPBACK
 from msaas.local import Part, find_home
 from msaas.local.console import Console
@@ -62,20 +62,27 @@ def _report_at_once(part: Part) -> Part:
 
 def _replicate(part: Part) -> Part:
     """Build a second process of the same kind, which has its own port and the name `<part>-2`."""
-    port = find_free_port()
-    url = f"http://{LOOPBACK}:{port}"
-    own = {PROCESSES[part.name].internal_port_variable: str(port)}
+    variable, port = PROCESSES[part.name].internal_port_variable, find_free_port()
+
+    def get_url() -> str:
+        return f"http://{LOOPBACK}:{port}"
 
     def is_second_ready(_pid: int) -> bool:
-        return is_ready(url)
+        return is_ready(get_url())
+
+    def choose_another_port() -> None:
+        """Another fleet may have taken the port since it was found."""
+        nonlocal port
+        if not is_free(port):
+            port = find_free_port()
 
     return replace(
         part,
         name=f"{part.name}-2",
-        environment=lambda: {**part.environment(), **own},
+        environment=lambda: {**part.environment(), variable: str(port)},
         is_ready=is_second_ready,
-        prepare=lambda: None,
-        url=lambda: url,
+        prepare=choose_another_port,
+        url=get_url,
         depends_on=(*part.depends_on, part.name),
     )
 
